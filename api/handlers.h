@@ -62,6 +62,8 @@ void backups_list(struct request *rq);
 /* restore.c */
 void restore_get(struct request *rq);
 void restore_confirm(struct request *rq);
+/* doctor.c */
+void doctor(struct request *rq);
 /* notifications.c */
 void notifications_test(struct request *rq);
 /* roles.c, training_jobs.c */

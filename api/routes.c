@@ -124,6 +124,8 @@ static const struct route table[] = {
 	 "Confirm a restored database, so that jobs start"},
 	{"POST", "/v1/notifications/test", notifications_test, NULL, BODY_OPTIONAL, false,
 	 "Send a test notification"},
+	{"GET", "/v1/doctor", doctor, NULL, BODY_NONE, false,
+	 "Look at what jobs need of this machine"},
 	{"GET", "/v1/disk-usage", disk_usage, PARAMS("run"), BODY_NONE, false,
 	 "Measure the disk usage"},
 	{"GET", "/v1/version", version, NULL, BODY_NONE, false, "Get the version"},

@@ -97,5 +97,6 @@ int cmd_du(struct cli *c);
 int cmd_backup(struct cli *c);
 int cmd_restore(struct cli *c);
 int cmd_notify(struct cli *c);
+int cmd_doctor(struct cli *c);
 int cmd_status(struct cli *c);
 int cmd_version(struct cli *c);

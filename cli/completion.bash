@@ -4,7 +4,7 @@
 
 _trainyard_commands="submit clone validate status runs jobs show wait logs metrics events artifacts
 	explain cancel retry hold release priority prune delete endpoints endpoint predict model queue
-	costs backup restore notify du roles training-jobs devices
+	costs backup restore notify doctor du roles training-jobs devices
 	version"
 
 # Values of the first column of a list, for instance: _trainyard_column runs

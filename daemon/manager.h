@@ -182,8 +182,7 @@ struct feed *manager_feed(struct manager *mgr);
 /* Append what was measured since the start in Prometheus' format (base/exposition.h). */
 void manager_figures(struct manager *mgr, struct buf *out);
 /* Measure disk usage with worker/usage.h; `question` has "all" and "executions". Blocks for
- * seconds: call this on a separate thread. The caller owns *ret. -ERR_LIMIT if a measurement is
- * already running. */
+ * seconds: call this on a separate thread. The caller owns *ret. -ERR_LIMIT if one is running. */
 int manager_usage(struct manager *mgr, json_t *question, json_t **ret,
 		  struct err *reterr) MUSTCHECK;
 /* Deliver a test message, and say for each receiver of the section [notify] whether it arrived:
@@ -191,6 +190,8 @@ int manager_usage(struct manager *mgr, json_t *question, json_t **ret,
  * a separate thread. The caller owns *ret. -ERR_CONFLICT if no receiver is configured; -ERR_LIMIT
  * if a test is already running. */
 int manager_notify_test(struct manager *mgr, json_t **ret, struct err *reterr) MUSTCHECK;
+/* Look at the machine for GET /v1/doctor; blocks as above. -ERR_LIMIT if another look runs. */
+int manager_doctor(struct manager *mgr, json_t **ret, struct err *reterr) MUSTCHECK;
 /* -ERR_UNAVAILABLE if the data directory was renamed, replaced or deleted; files at its path then
  * belong to somebody else. */
 int manager_check_location(struct manager *mgr, struct err *reterr) MUSTCHECK;
