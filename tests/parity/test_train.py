@@ -150,7 +150,7 @@ def test_first_epoch_follows_the_sampler(setup, tmp_path):
 
 @pytest.mark.parametrize("bf16", ["off", "on"])
 def test_training_learns(setup, tmp_path, bf16):
-    spec = setup.spec(epochs=25, bf16=bf16, logging_steps=1000)
+    spec = setup.spec(epochs=10, bf16=bf16, logging_steps=1000)
     spec["channels"]["test"] = setup.train
     assert Execution(tmp_path / "x", "train", spec).run().result["eval_accuracy"] >= 0.95
 

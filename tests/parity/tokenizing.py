@@ -17,6 +17,11 @@ def theirs(model, max_length=0):
     return t
 
 
+def lines_of(words, n=64):
+    """Texts of n words: a text costs far more than a word, and no word changes its neighbours."""
+    return [" ".join(words[at:at + n]) for at in range(0, len(words), n)]
+
+
 def assert_same(model, texts, pairs=None, max_length=0):
     ours = encode(model, texts, pairs, max_length)
     inputs = list(zip(texts, pairs)) if pairs else texts
