@@ -157,6 +157,7 @@ struct manager {
 	struct txn_actions actions;
 	/* store_restored_us() until it is confirmed; any thread reads it */
 	_Atomic int64_t restored_us;
+	bool broken;	/* True if the loop ends because the disk has failed */
 	bool misplaced; /* True if it was logged that the data directory has moved */
 	bool want_schedule;
 	bool time_helps; /* True if a job waits for a foreign event: a GPU user, AWS, money */

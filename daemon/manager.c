@@ -117,7 +117,10 @@ static void run_batch(struct manager *mgr)
 		STAILQ_REMOVE_HEAD(&list, link);
 		if (r < 0) {
 			c->result = headroom_code(r);
-			err_set(&c->err, -c->result, "nothing was stored: %s", err.msg);
+			err_set(&c->err, -c->result, "%s: %s",
+				mgr->broken ? "it is not known whether this was stored"
+					    : "nothing was stored",
+				err.msg);
 		}
 		c->done(c);
 	}
@@ -167,6 +170,7 @@ static void housekeeping(struct manager *mgr)
 	if (now - mgr->checkpointed_us >= CHECKPOINT_US && mailbox_is_empty(mgr)) {
 		mgr->checkpointed_us = now;
 		store_checkpoint(mgr->store);
+		txn_end_if_broken(mgr);
 		malloc_trim(0); /* return memory of a burst to the system */
 	}
 	if (mgr->settings->events_keep_us > 0 && now - mgr->trimmed_us >= TRIM_US &&

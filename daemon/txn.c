@@ -171,6 +171,18 @@ static void run_actions(struct manager *mgr, const struct txn_action *mark, bool
 	}
 }
 
+void txn_end_if_broken(struct manager *mgr)
+{
+	if (mgr->broken || !store_is_broken(mgr->store))
+		return;
+	mgr->broken = true;
+	log_event(
+		LOG_LEVEL_ERROR, "database_broken",
+		"msg=\"the disk with the database has failed; the daemon ends, and its next start "
+		"checks the database\"");
+	sd_event_exit(mgr->loop, -EIO);
+}
+
 int txn_end(struct manager *mgr, struct err *reterr)
 {
 	struct err err = {0};
@@ -199,6 +211,7 @@ int txn_end(struct manager *mgr, struct err *reterr)
 		publish(mgr);
 	}
 	run_actions(mgr, NULL, r >= 0);
+	txn_end_if_broken(mgr);
 	return r;
 }
 

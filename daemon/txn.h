@@ -20,6 +20,9 @@ int txn_begin(struct manager *mgr, struct err *reterr) MUSTCHECK;
 int txn_fail(struct manager *mgr, int r, const struct err *err);
 /* Commit, publish the events and run the actions. Returns 0, or the error after a rollback. */
 int txn_end(struct manager *mgr, struct err *reterr);
+/* If the disk with the database has failed, what it has is unknown: end the manager's loop with an
+ * error, and let the next start check the database. */
+void txn_end_if_broken(struct manager *mgr);
 void txn_on_commit(struct manager *mgr, void (*fn)(struct manager *mgr, void *arg, bool committed),
 		   void *arg);
 /* The same, before the events are published: for memory that whoever has seen an event reads next.

@@ -12,9 +12,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#define DB_BUSY_MS   5000
-/* a commit checkpoints only if there was no idle moment for so many pages */
-#define DB_WAL_PAGES 4000
+#define DB_BUSY_MS 5000
 
 /* ---- opening ---- */
 
@@ -80,6 +78,7 @@ int db_open(const char *path, enum db_mode mode, struct db **ret, struct err *re
 
 	if (!db || !(db->dir = directory_of(path)))
 		return err_errno(reterr, ENOMEM, "open %s", path);
+	db->is_writer = mode == DB_WRITER;
 	pthread_once(&once, db_hook_writes);
 	rc = sqlite3_open_v2(path, &db->h, flags | SQLITE_OPEN_NOMUTEX, NULL);
 	if (!db->h)
@@ -89,13 +88,15 @@ int db_open(const char *path, enum db_mode mode, struct db **ret, struct err *re
 	sqlite3_extended_result_codes(db->h, 1);
 	sqlite3_busy_timeout(db->h, DB_BUSY_MS);
 	sqlite3_db_config(db->h, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	if (mode == DB_READER)
+		sqlite3_db_config(db->h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	r = db_script(db, mode == DB_WRITER ? writer_settings : reader_settings, reterr);
 	if (r >= 0 && mode == DB_WRITER)
 		r = check_wal(db, reterr);
 	if (r < 0)
 		return err_ctx(reterr, r, "cannot open %s", path);
 	if (mode == DB_WRITER)
-		sqlite3_wal_autocheckpoint(db->h, DB_WAL_PAGES);
+		db_hook_commits(db);
 	*ret = TAKE(db);
 	return 0;
 }
@@ -120,6 +121,8 @@ void db_close(struct db *db)
 		sqlite3_finalize(db->cache[i].s);
 	for (size_t i = 0; i < DB_TEXTS_MAX; i++)
 		forget_text(&db->texts[i]);
+	if (db->broken)
+		sqlite3_db_config(db->h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_close(db->h);
 	free(db->dir);
 	free(db);

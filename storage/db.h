@@ -125,6 +125,11 @@ int db_begin_read(struct db *db,
 		  struct err *reterr) MUSTCHECK; /* one snapshot for several queries */
 void db_end_read(struct db *db);
 
+/* True if a read, a write or a sync of a writer has failed, and not for lack of space. What the
+ * disk has is then unknown, and a sync that is tried again may succeed although data is lost. So
+ * from now on nothing is written or synced on this connection, not even by db_close(). */
+bool db_is_broken(const struct db *db);
+
 /* Move as much of the WAL into the database file as the readers allow. Does not wait for
  * readers. Gives back unused memory of the page cache. */
 void db_checkpoint(struct db *db);

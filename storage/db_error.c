@@ -50,6 +50,7 @@ int db_fail(struct db *db, int rc, struct err *reterr)
 {
 	int code = code_of(db->h, rc);
 
+	db->broken |= db->is_writer && (rc & 0xff) == SQLITE_IOERR && code == EIO;
 	if (code == ENOSPC)
 		return err_set(reterr, code, "the disk with the database is full; free some space");
 	return err_set(reterr, code, "database: %s (SQLite code %d)%s", sqlite3_errmsg(db->h), rc,

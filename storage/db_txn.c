@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Transactions, checkpoints, checks and copies of a connection. */
+/* Transactions, checks and copies of a connection. */
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/db_parts.h"
@@ -16,6 +16,8 @@ int db_begin(struct db *db, struct err *reterr)
 	int r;
 
 	assert(!db->in_tx);
+	if (db->broken)
+		return err_set(reterr, EIO, "the disk with the database has failed");
 	r = db_script(db, "BEGIN IMMEDIATE", reterr);
 	if (r < 0)
 		return r;
@@ -57,12 +59,6 @@ void db_end_read(struct db *db)
 {
 	if (!sqlite3_get_autocommit(db->h))
 		sqlite3_exec(db->h, "ROLLBACK", NULL, NULL, NULL);
-}
-
-void db_checkpoint(struct db *db)
-{
-	sqlite3_wal_checkpoint_v2(db->h, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-	sqlite3_db_release_memory(db->h);
 }
 
 int db_quick_check(struct db *db, const char *remedy, struct err *reterr)

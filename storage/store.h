@@ -29,6 +29,8 @@
 #define STORE_RESTORING_FILE	 "trainyard.db.restoring" /* a backup, before it is in place */
 #define STORE_EXECUTIONS	 "executions" /* holds one directory for each execution */
 #define STORE_SOURCES		 "sources"    /* holds the frozen copies of source directories */
+/* exists if the disk has failed and the database must be checked */
+#define STORE_CHECK_FILE	 "trainyard.check"
 #define STORE_RESERVE_FILE	 "trainyard.reserve"
 /* freed if the disk is full, so that states can be written */
 #define STORE_RESERVE_BYTES	 (4 << 20)
@@ -49,6 +51,10 @@ void store_close(struct store *st);
 /* Any thread. -ERR_UNAVAILABLE if the data directory or a file of the store was renamed, replaced
  * or deleted since store_open() (location.h). */
 int store_check_location(const struct store *st, struct err *reterr) MUSTCHECK;
+
+/* True if the disk has failed (db_is_broken()): every transaction fails from now on, and the daemon
+ * must end. The next store_open() then checks the whole database first. */
+bool store_is_broken(struct store *st);
 
 int store_begin(struct store *st, struct err *reterr) MUSTCHECK; /* BEGIN IMMEDIATE */
 /* Commit. store_take_events() returns the events of the transaction only after this. On failure

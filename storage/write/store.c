@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
 #include "storage/migrate.h"
@@ -140,6 +141,21 @@ static int check_new(struct store *st, const char *dir, const char *path, struct
 	return r < 0 || tables ? r : location_may_be_new(dir, true, reterr);
 }
 
+/* The disk failed under the last daemon: nothing may start on a damaged database. */
+static int check_after_failure(struct store *st, struct err *reterr)
+{
+	char path[PATH_MAX];
+	int r;
+
+	if (!path_join(path, sizeof(path), db_dir(st->db), STORE_CHECK_FILE) ||
+	    !path_exists(AT_FDCWD, path))
+		return 0;
+	r = db_quick_check(st->db, "restore a backup (trainyardd --restore)", reterr);
+	if (r >= 0 && unlink(path) < 0)
+		return err_errno(reterr, errno, "remove %s", path);
+	return r;
+}
+
 int store_open(const char *dir, struct store **ret, struct err *reterr)
 {
 	OWN(store_closep) struct store *st = calloc(1, sizeof(*st));
@@ -168,6 +184,8 @@ int store_open(const char *dir, struct store **ret, struct err *reterr)
 	r = db_open(path, DB_WRITER, &st->db, reterr);
 	if (r >= 0)
 		r = check_new(st, dir, path, reterr);
+	if (r >= 0)
+		r = check_after_failure(st, reterr);
 	if (r >= 0)
 		r = migrate(st->db, path, migrations, migrations_n, reterr);
 	if (r >= 0)
@@ -373,6 +391,18 @@ json_t *store_take_events(struct store *st)
 int64_t store_last_seq(struct store *st)
 {
 	return st->last_seq;
+}
+
+bool store_is_broken(struct store *st)
+{
+	OWN(closep) int fd = -1;
+	char path[PATH_MAX];
+
+	if (!db_is_broken(st->db))
+		return false;
+	if (path_join(path, sizeof(path), db_dir(st->db), STORE_CHECK_FILE))
+		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600); /* if the disk lets us */
+	return true;
 }
 
 void store_checkpoint(struct store *st)
