@@ -6,6 +6,7 @@
  */
 #include "api/command.h"
 
+#include "api/idempotency.h"
 #include "api/reply.h"
 #include "base/own.h"
 #include "base/str.h"
@@ -44,6 +45,8 @@ static void queue_command(struct request *rq, const struct command *wanted, cons
 	*c = *wanted;
 	c->done = on_done;
 	c->userdata = rq;
+	c->key = rq->idempotency ? rq->idempotency->key : NULL;
+	c->request = rq->idempotency ? rq->idempotency->request : NULL;
 	rq->state = c;
 	rq->state_free = command_free;
 	if (id && !str_copy(c->id, sizeof(c->id), id)) {

@@ -21,7 +21,7 @@ static const char *const single[] = {
 	"Host",		"Content-Length",   "Transfer-Encoding",
 	"Content-Type", "Content-Encoding", "Content-Range",
 	"Origin",	"Expect",	    "Authorization",
-	"Range",
+	"Range",	"Idempotency-Key",
 };
 
 struct headers {

@@ -225,6 +225,7 @@ void reply_error(struct request *rq, int r, const struct err *e)
 		{-ERR_REMOVED, 410, "removed_outside"},
 		{-ERR_UNAVAILABLE, 503, "unavailable"},
 		{-ERR_STALE, 503, "unavailable"},
+		{-ERR_REUSED, 422, "idempotency_key_reused"},
 		{-ETIMEDOUT, 504, "timed_out"},
 		{-EMFILE, 503, "busy"},
 		{-ENFILE, 503, "busy"},

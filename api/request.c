@@ -140,6 +140,7 @@ void request_done(struct request *rq)
 		rq->state_free(rq->state);
 	json_decref(rq->json);
 	buf_done(&rq->body);
+	free(rq->idempotency);
 	free(rq->rest);
 	free(rq->text);
 	free(rq->uri);

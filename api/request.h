@@ -26,6 +26,7 @@
 
 struct MHD_Connection;
 struct MHD_Response;
+struct idempotency;
 struct route;
 
 struct param {
@@ -53,9 +54,10 @@ struct request {
 	const char *args[REQUEST_ARGS_MAX]; /* values of the {…} parts of the route's pattern */
 	char *rest;			    /* decoded "{path...}"; owned */
 	struct buf body;
-	int64_t since_us;   /* clock_mono_us of the first line */
-	uint64_t body_seen; /* bytes received, kept or not */
-	json_t *json;	    /* the parsed body; NULL if there is none */
+	int64_t since_us;		 /* clock_mono_us of the first line */
+	uint64_t body_seen;		 /* bytes received, kept or not */
+	struct idempotency *idempotency; /* NULL: no key; owned */
+	json_t *json;			 /* the parsed body; NULL if there is none */
 
 	void (*step)(struct request *rq);
 	bool waiting; /* True if suspended; the next step runs after the resume */

@@ -10,6 +10,7 @@
 #include "api/context.h"
 #include "api/figures.h"
 #include "api/head.h"
+#include "api/idempotency.h"
 #include "api/listen.h"
 #include "api/reply.h"
 #include "api/routes.h"
@@ -137,7 +138,8 @@ static enum MHD_Result run_step(struct request *rq)
 	rq->waiting = false;
 	if (first && !connection_move(rq->conn, CONNECTION_BUSY))
 		return MHD_NO; /* the connection is closed; the client may try again */
-	if (!rq->response && rq->step && (!first || request_read_json(rq)))
+	if (!rq->response && rq->step &&
+	    (!first || (idempotency_read(rq) && request_read_json(rq))))
 		rq->step(rq);
 	api_reader_give(rq->api, TAKE(rq->reader));
 	return answer(rq);

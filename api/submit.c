@@ -26,14 +26,48 @@ void submit_refused(struct request *rq, const char *code, json_t *problems)
 			       n);
 }
 
-static void reply_created(struct request *rq, const char *noun, const char *id, struct buf *body)
+static void reply_location(struct request *rq, const char *noun, const char *id)
 {
 	char location[64];
 
-	buf_puts(body, "}");
-	reply_json_text(rq, 201, body);
 	str_must_format(location, sizeof(location), "/v1/%s/%s", noun, id);
 	reply_header(rq, "Location", location);
+}
+
+static void reply_created(struct request *rq, const char *noun, const char *id, struct buf *body)
+{
+	buf_puts(body, "}");
+	reply_json_text(rq, 201, body);
+	reply_location(rq, noun, id);
+}
+
+/* The request was done before: answer what became of it. */
+static void reply_repeated(struct request *rq, bool is_job, const char *run)
+{
+	OWN(json_decrefp) json_t *stored = NULL;
+	struct store_reader *sr = request_reader(rq);
+	char id[ID_LEN];
+	struct err e;
+	int r;
+
+	if (!sr)
+		return;
+	str_must_copy(id, sizeof(id), run);
+	r = store_read_run(sr, run, &stored, &e);
+	if (r >= 0 && is_job) {
+		const json_t *first = json_array_get(json_object_get(stored, "jobs"), 0);
+
+		str_must_copy(id, sizeof(id), json_get_str(first, "id", ""));
+		json_decref(TAKE(stored));
+		r = store_read_job(sr, id, &stored, &e);
+	}
+	if (r < 0) {
+		reply_error(rq, r, &e);
+		return;
+	}
+	reply_json(rq, 201, TAKE(stored));
+	reply_location(rq, is_job ? "jobs" : "runs", id);
+	reply_header(rq, "Idempotency-Replayed", "true");
 }
 
 void submit_reply_run(struct request *rq)
@@ -43,6 +77,10 @@ void submit_reply_run(struct request *rq)
 
 	if (!c)
 		return;
+	if (c->repeated) {
+		reply_repeated(rq, false, c->result_id);
+		return;
+	}
 	answer_submitted_run(&body, c->run, c->submitted);
 	if (json_array_size(c->run->warnings)) {
 		answer_key(&body, "warnings");
@@ -59,6 +97,10 @@ void submit_reply_job(struct request *rq)
 
 	if (!c)
 		return;
+	if (c->repeated) {
+		reply_repeated(rq, true, c->result_id);
+		return;
+	}
 	answer_submitted_job(&body, c->run, c->submitted);
 	cost = costs_of_job(rq, c->run->jobs[0].spec, NULL);
 	if (cost) {

@@ -28,6 +28,7 @@ enum {
 	ERR_PRUNED,  /* as ERR_GONE, for files that Trainyard pruned */
 	ERR_REMOVED, /* as ERR_GONE, for a folder of Trainyard that somebody removed by hand */
 	ERR_STALE,   /* what was prepared for the request has changed: prepare the request again */
+	ERR_REUSED,  /* the Idempotency-Key belongs to another request */
 };
 
 struct err {

@@ -10,6 +10,7 @@
 #include "daemon/restore/restore.h"
 #include "daemon/schedule/job_state.h"
 #include "daemon/submit/models.h"
+#include "storage/store_repeat.h"
 #include "storage/write/prune.h"
 
 #include <string.h>
@@ -130,7 +131,7 @@ static bool is_for_a_full_disk(enum command_kind kind)
 	       kind == COMMAND_ENDPOINT_DELETE || kind == COMMAND_MODEL_REMOVE;
 }
 
-int command_run(struct manager *mgr, struct command *c, struct err *reterr)
+static int run_kind(struct manager *mgr, struct command *c, struct err *reterr)
 {
 	if (is_for_a_full_disk(c->kind))
 		store_use_last_reserve(mgr->store);
@@ -168,4 +169,29 @@ int command_run(struct manager *mgr, struct command *c, struct err *reterr)
 		return restore_command(mgr, c, reterr);
 	}
 	return err_set(reterr, ERR_UNSUPPORTED, "the command %d is unknown", (int)c->kind);
+}
+
+/* Returns 1 if the same request was done before. */
+static int find_repeat(struct manager *mgr, struct command *c, struct err *reterr)
+{
+	int r = 0;
+
+	c->repeated = false;
+	if (c->key)
+		r = store_repeat_find(mgr->store, c->key, c->request, c->result_id,
+				      sizeof(c->result_id), clock_now_us(), reterr);
+	c->repeated = r > 0;
+	return r;
+}
+
+int command_run(struct manager *mgr, struct command *c, struct err *reterr)
+{
+	int r = find_repeat(mgr, c, reterr);
+
+	if (r == 0)
+		r = run_kind(mgr, c, reterr);
+	if (r < 0 || c->repeated || !c->key || c->answer)
+		return r;
+	return store_repeat_add(mgr->store, c->key, c->request, c->result_id, clock_now_us(),
+				reterr);
 }

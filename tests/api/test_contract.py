@@ -61,8 +61,9 @@ def test_routes_and_document_are_the_same(routes, document):
         assert operation["operationId"] == handler
         assert operation["summary"] == summary
         said = operation.get("parameters", [])
-        assert [p["name"] for p in said if p["in"] == "query"] == parameters, key
-        assert [p["name"] for p in said if p["in"] == "path"] == re.findall(r"\{(\w+)\}", key[1])
+        assert [p["name"] for p in said if p.get("in") == "query"] == parameters, key
+        assert [p["name"] for p in said if p.get("in") == "path"] == \
+            re.findall(r"\{(\w+)\}", key[1])
         if body in ("JSON", "RAW"):
             assert operation["requestBody"]["required"] is True, key
         if body == "NONE":
