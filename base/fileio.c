@@ -80,8 +80,9 @@ static int parent_sync(int at, const char *path)
 	return dir_sync(at, n ? parent : "/");
 }
 
-int file_write_atomic(int at, const char *path, const void *data, size_t len, mode_t mode,
-		      struct err *reterr)
+/* Write PATH.tmp and rename it; with fsync of the file if `sync`. */
+static int replace_file(int at, const char *path, const void *data, size_t len, mode_t mode,
+			bool sync, struct err *reterr)
 {
 	char tmp[PATH_MAX];
 	OWN(closep) int fd = -1;
@@ -93,16 +94,31 @@ int file_write_atomic(int at, const char *path, const void *data, size_t len, mo
 	if (fd < 0)
 		return err_errno(reterr, errno, "create %s", tmp);
 	r = fd_write_all(fd, data, len);
-	if (r >= 0 && fsync(fd) < 0)
+	if (r >= 0 && sync && fsync(fd) < 0)
 		r = -errno;
 	if (r >= 0 && renameat(at, tmp, at, path) < 0)
 		r = -errno;
-	if (r < 0) {
-		unlinkat(at, tmp, 0);
-		return err_errno(reterr, -r, "write %s", path);
-	}
+	if (r >= 0)
+		return 0;
+	unlinkat(at, tmp, 0);
+	return err_errno(reterr, -r, "write %s", path);
+}
+
+int file_write_atomic(int at, const char *path, const void *data, size_t len, mode_t mode,
+		      struct err *reterr)
+{
+	int r = replace_file(at, path, data, len, mode, true, reterr);
+
+	if (r < 0)
+		return r;
 	r = parent_sync(at, path);
 	return r < 0 ? err_errno(reterr, -r, "sync the directory of %s", path) : 0;
+}
+
+int file_write_unsynced(int at, const char *path, const void *data, size_t len, mode_t mode,
+			struct err *reterr)
+{
+	return replace_file(at, path, data, len, mode, false, reterr);
 }
 
 int file_name_durably(int fd, const char *from, const char *to, struct err *reterr)

@@ -24,6 +24,10 @@ int fd_read_all(int fd, const char *name, struct buf *out, struct err *reterr) M
 /* Replace a file durably: PATH.tmp, fsync, rename, fsync of the directory. */
 int file_write_atomic(int at, const char *path, const void *data, size_t len, mode_t mode,
 		      struct err *reterr) MUSTCHECK;
+/* As file_write_atomic(), but not durable: after a loss of power the file may be missing, empty or
+ * cut. For files that only processes of the same boot read. */
+int file_write_unsynced(int at, const char *path, const void *data, size_t len, mode_t mode,
+			struct err *reterr) MUSTCHECK;
 /* Write all of len. Returns 0 or -errno. */
 int fd_write_all(int fd, const void *data, size_t len);
 /* Give a complete file its final name, durably: fsync of `fd` (-1: a link), rename, fsync of the

@@ -122,6 +122,9 @@ int store_run_insert(struct store *st, const struct run_spec *rs, const char *ru
 		     int64_t now_us, struct submitted **ret, struct err *reterr) MUSTCHECK;
 int store_job_get(struct store *st, const char *id, struct job_row *ret,
 		  struct err *reterr) MUSTCHECK;
+/* The job of that name. -ERR_NOT_FOUND if the run has none. */
+int store_job_of_run(struct store *st, const char *run, const char *name, struct job_row *ret,
+		     struct err *reterr) MUSTCHECK;
 int store_jobs_of_run(struct store *st, const char *run, struct job_rows *ret,
 		      struct err *reterr) MUSTCHECK;
 int store_jobs_in_state(struct store *st, enum job_state state, struct job_rows *ret,

@@ -194,8 +194,16 @@ static int make_work(int dirfd, bool container, struct err *reterr)
 			: transfer_write_container(work, reterr);
 }
 
+/* A new daemon starts or reads an execution of an earlier boot only if it is the staging of a job
+ * on SageMaker, whose file tells where the data went. Only that one is durable. */
+static int write_spec(int dirfd, const char *text, bool durable, struct err *reterr)
+{
+	return (durable ? file_write_atomic : file_write_unsynced)(dirfd, EXECUTION_SPEC, text,
+								   strlen(text), 0600, reterr);
+}
+
 static int make_directory(const struct execution_row *row, const json_t *message, bool container,
-			  struct err *reterr)
+			  bool durable, struct err *reterr)
 {
 	OWN(freep) char *text = json_pretty(message);
 	OWN(closep) int dirfd = -1;
@@ -209,8 +217,7 @@ static int make_directory(const struct execution_row *row, const json_t *message
 	if (dirfd < 0)
 		return err_errno(reterr, errno, "open %s", row->dir);
 	r = make_work(dirfd, container, reterr);
-	return r < 0 ? r
-		     : file_write_atomic(dirfd, EXECUTION_SPEC, text, strlen(text), 0600, reterr);
+	return r < 0 ? r : write_spec(dirfd, text, durable, reterr);
 }
 
 /* The end of max_runtime on the wall clock; 0: never. The shim measures it with a better clock;
@@ -253,7 +260,7 @@ int execution_prepare(struct manager *mgr, const struct job_row *job, bool serve
 		r = add_drops(mgr, job, row->attempt, json_object_get(message, "exec"), reterr);
 	if (r < 0)
 		return r;
-	r = make_directory(row, message, plan.container, reterr);
+	r = make_directory(row, message, plan.container, sagemaker_runs(job), reterr);
 	if (r < 0)
 		(void)!tree_remove(AT_FDCWD, row->dir, NULL);
 	return r;

@@ -11,11 +11,13 @@
 struct find {
 	struct manager *mgr;
 	const struct job_row *job; /* the job with the reference */
-	struct job_rows jobs;	   /* jobs of its run */
+	struct job_row other;	   /* the job that the reference names; owned */
 	json_t *outputs;	   /* outputs of the other run's attempt; owned */
 	bool checks;		   /* True to check only for folders that somebody removed */
 	int removed;		   /* not 0 if a removed folder was found, see *err */
 	struct err *err;
+	int failed; /* negative if the database could not be read, see `failure` */
+	struct err failure;
 	char file[SPEC_PATH_MAX + 64];
 };
 
@@ -53,20 +55,24 @@ static const char *value_of(struct find *find, const struct job_row *job, int at
 	return value;
 }
 
-static const char *find_here(struct find *find, const struct spec_ref *ref)
+static void find_done(struct find *find)
 {
-	for (size_t i = 0; i < find->jobs.n; i++) {
-		const struct job_row *row = &find->jobs.rows[i];
-
-		if (str_eq(row->name, ref->job) && row->state == STATE_SUCCEEDED)
-			return value_of(find, row, row->attempt, row->outputs, ref->output);
-	}
-	return NULL;
+	job_row_done(&find->other);
+	json_decref(TAKE(find->outputs));
 }
 
-static const char *find_pinned(struct find *find, const struct job_row *other,
-			       const struct spec_ref *ref)
+static const char *find_here(struct find *find, const struct spec_ref *ref)
 {
+	const struct job_row *other = &find->other;
+
+	return other->state == STATE_SUCCEEDED
+		       ? value_of(find, other, other->attempt, other->outputs, ref->output)
+		       : NULL;
+}
+
+static const char *find_pinned(struct find *find, const struct spec_ref *ref)
+{
+	const struct job_row *other = &find->other;
 	int attempt = 0;
 
 	if (store_pin_find(find->mgr->store, find->job->id, other->id, &attempt, NULL) < 0 ||
@@ -80,29 +86,38 @@ static const char *find_pinned(struct find *find, const struct job_row *other,
 
 static const char *find_output(void *userdata, const struct spec_ref *ref)
 {
-	OWN(job_rows_done) struct job_rows jobs = {0};
 	struct find *find = userdata;
+	const char *run = ref->run[0] ? ref->run : find->job->run;
 
-	if (!ref->run[0])
-		return find_here(find, ref);
-	if (store_jobs_of_run(find->mgr->store, ref->run, &jobs, NULL) < 0)
+	int r;
+
+	job_row_done(&find->other);
+	r = store_job_of_run(find->mgr->store, run, ref->job, &find->other, &find->failure);
+	if (r < 0 && r != -ERR_NOT_FOUND)
+		find->failed = r;
+	if (r < 0)
 		return NULL;
-	for (size_t i = 0; i < jobs.n; i++)
-		if (str_eq(jobs.rows[i].name, ref->job))
-			return find_pinned(find, &jobs.rows[i], ref);
-	return NULL;
+	return ref->run[0] ? find_pinned(find, ref) : find_here(find, ref);
+}
+
+/* spec_resolve(); a database that could not be read is not taken for an output that is missing. */
+static int resolve(struct find *find, spec_output_fn fn, json_t **ret, struct err *reterr)
+{
+	int r = spec_resolve(find->job->spec, fn, find, ret, reterr);
+
+	if (!find->failed)
+		return r;
+	*reterr = find->failure;
+	if (r >= 0)
+		json_decref(TAKE(*ret));
+	return find->failed;
 }
 
 int job_resolve(struct manager *mgr, const struct job_row *job, json_t **ret, struct err *reterr)
 {
-	struct find find = {.mgr = mgr, .job = job};
-	int r = store_jobs_of_run(mgr->store, job->run, &find.jobs, reterr);
+	OWN(find_done) struct find find = {.mgr = mgr, .job = job};
 
-	if (r >= 0)
-		r = spec_resolve(job->spec, find_output, &find, ret, reterr);
-	job_rows_done(&find.jobs);
-	json_decref(find.outputs);
-	return r;
+	return resolve(&find, find_output, ret, reterr);
 }
 
 /* ---- checking that the inputs still exist ---- */
@@ -145,16 +160,14 @@ static int check_resume(struct manager *mgr, const struct job_row *job, struct e
 int job_check_folders(struct manager *mgr, const struct job_row *job, struct err *reterr)
 {
 	OWN(json_decrefp) json_t *spec = NULL;
-	struct find find = {.mgr = mgr, .job = job, .checks = true, .err = reterr};
+	OWN(find_done) struct find find = {.mgr = mgr, .job = job, .checks = true, .err = reterr};
 	struct err unused;
-	int r = store_jobs_of_run(mgr->store, job->run, &find.jobs, reterr);
+	int r = 0;
 
-	if (r >= 0 && spec_resolve(job->spec, look_at_output, &find, &spec, &unused) >= 0)
+	if (resolve(&find, look_at_output, &spec, &unused) >= 0)
 		r = find.removed ? find.removed : spec_visit_paths(spec, look_at_path, &find);
 	if (r >= 0)
 		r = check_resume(mgr, job, reterr);
-	job_rows_done(&find.jobs);
-	json_decref(find.outputs);
 	return r;
 }
 
@@ -163,11 +176,9 @@ int job_resolve_checked(struct manager *mgr, const struct job_row *job, json_t *
 {
 	OWN(json_decrefp) json_t *spec = NULL;
 	struct err gone = {0};
-	struct find find = {.mgr = mgr, .job = job, .checks = true, .err = &gone};
-	int r = store_jobs_of_run(mgr->store, job->run, &find.jobs, reterr);
+	OWN(find_done) struct find find = {.mgr = mgr, .job = job, .checks = true, .err = &gone};
+	int r = resolve(&find, find_output, &spec, reterr);
 
-	if (r >= 0)
-		r = spec_resolve(job->spec, find_output, &find, &spec, reterr);
 	if (r >= 0)
 		(void)!spec_visit_paths(spec, look_at_path, &find);
 	if (find.removed) {
@@ -176,8 +187,6 @@ int job_resolve_checked(struct manager *mgr, const struct job_row *job, json_t *
 	}
 	if (r >= 0)
 		r = check_resume(mgr, job, reterr);
-	job_rows_done(&find.jobs);
-	json_decref(find.outputs);
 	if (r >= 0)
 		*ret = TAKE(spec);
 	return r;

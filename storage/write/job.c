@@ -64,11 +64,11 @@ void job_rows_done(struct job_rows *rows)
 	rows->n = 0;
 }
 
-int store_job_get(struct store *st, const char *id, struct job_row *ret, struct err *reterr)
+/* Read the row on which `q` stands; db_first() has returned `r`. `id` is for the message. */
+static int one_job(struct db_stmt *q, int r, const char *id, struct job_row *ret,
+		   struct err *reterr)
 {
-	OWN(db_releasep) struct db_stmt *q = NULL;
 	OWN(job_row_done) struct job_row row = {0};
-	int r = db_first(st->db, JOB_SELECT "WHERE j.id = ?", DB_ARGS(DB_TEXT(id)), &q, reterr);
 
 	if (r == 0)
 		return no_row(reterr, "job", id);
@@ -81,6 +81,24 @@ int store_job_get(struct store *st, const char *id, struct job_row *ret, struct 
 	*ret = row;
 	row = (struct job_row){0};
 	return 0;
+}
+
+int store_job_get(struct store *st, const char *id, struct job_row *ret, struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_first(st->db, JOB_SELECT "WHERE j.id = ?", DB_ARGS(DB_TEXT(id)), &q, reterr);
+
+	return one_job(q, r, id, ret, reterr);
+}
+
+int store_job_of_run(struct store *st, const char *run, const char *name, struct job_row *ret,
+		     struct err *reterr)
+{
+	OWN(db_releasep) struct db_stmt *q = NULL;
+	int r = db_first(st->db, JOB_SELECT "WHERE j.run = ? AND j.name = ?",
+			 DB_ARGS(DB_TEXT(run), DB_TEXT(name)), &q, reterr);
+
+	return one_job(q, r, name, ret, reterr);
 }
 
 /* Read all rows of `q` and release `q`. *ret is set only on success. */

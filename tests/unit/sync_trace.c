@@ -5,6 +5,7 @@
 #include "base/buf.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 static struct buf notes = BUF_INIT(1 << 20);
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static const char *last_part(const char *path)
 {
@@ -29,15 +31,19 @@ static void note_sync(int fd)
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = readlink(link, path, sizeof(path) - 1);
 	path[n > 0 ? n : 0] = '\0';
+	pthread_mutex_lock(&lock);
 	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
 		buf_puts(&notes, "sync DIR/\n");
 	else
 		buf_printf(&notes, "sync %s\n", last_part(path));
+	pthread_mutex_unlock(&lock);
 }
 
 static void note_rename(const char *from, const char *to)
 {
+	pthread_mutex_lock(&lock);
 	buf_printf(&notes, "rename %s %s\n", last_part(from), last_part(to));
+	pthread_mutex_unlock(&lock);
 }
 
 void trace_clear(void)

@@ -2,7 +2,7 @@
 /*
  * What a test asks the kernel to make durable. These take the place of fsync, fdatasync, rename,
  * renameat and renameat2 of libc, for the program and its shared libraries. They do the same and
- * note it. One thread.
+ * note it, on any thread; read the notes while no other thread takes any.
  */
 #pragma once
 

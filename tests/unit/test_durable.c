@@ -53,6 +53,15 @@ static void test_atomic_file(void **state)
 	expect_in_order(calls);
 }
 
+static void test_unsynced_file(void **state)
+{
+	struct fixture *f = *state;
+
+	trace_clear();
+	OK(f, file_write_unsynced(AT_FDCWD, below(f, "note"), "x", 1, 0600, &f->e));
+	assert_string_equal(trace_text(), "rename note.tmp note\n");
+}
+
 static void test_exit_record(void **state)
 {
 	static const char *const calls[] = {
@@ -228,6 +237,7 @@ int main(void)
 #define CASE(t) cmocka_unit_test_setup_teardown(t, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(test_atomic_file),
+		CASE(test_unsynced_file),
 		CASE(test_exit_record),
 		CASE(test_fetched_entry),
 		CASE(test_a_name_for_good),

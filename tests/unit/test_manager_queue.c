@@ -3,6 +3,7 @@
  * jobs share a CPU slot. */
 #include "tests/unit/manager_rig.h"
 #include "tests/unit/query_count.h"
+#include "tests/unit/sync_trace.h"
 
 #include "base/clock.h"
 #include "base/own.h"
@@ -14,6 +15,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -242,19 +244,39 @@ static void test_a_pass_reads_one_job_of_a_queue_that_waits(void **state)
 	assert_in_range(count.rows, 1, 3);
 }
 
-/* It was twice: for folders that were removed, and for what references mean. */
-static void test_a_start_reads_the_jobs_of_its_run_once(void **state)
+/* A start reads the job that a reference names, and no other job of the run. */
+static void test_a_start_reads_what_it_refers_to(void **state)
 {
 	struct rig *rig = *state;
-	struct query_count count;
+	OWN(buf_done) struct buf jobs = BUF_INIT(4096);
 	char run[ID_LEN];
 
-	query_count_begin("WHERE j.run = ? ORDER BY j.idx"); /* store_jobs_of_run() */
+	buf_puts(&jobs, rig_script(rig, "a", "ok", ""));
+	buf_printf(&jobs, ",%s", rig_script(rig, "held", "ok", ",\"held\":true"));
+	buf_printf(&jobs, ",%s",
+		   rig_script(rig, "b", "ok", ",\"channels\":{\"train\":\"${a.output}\"}"));
+	query_count_begin("WHERE j.run = ?");
+	rig_submit(rig, buf_str(&jobs), run);
+	rig_wait(rig, run, "b", "succeeded");
+	assert_int_equal(query_count_read().asked, 1);
+	assert_int_equal(query_count_read().rows, 1);
+}
+
+/* Recovery reads the spec.json of an earlier boot only for what SageMaker got. */
+static void test_a_local_start_syncs_only_the_database(void **state)
+{
+	struct rig *rig = *state;
+	char run[ID_LEN];
+
+	rig_stop(rig); /* nobody else writes into the trace */
+	trace_clear();
+	rig_start(rig);
 	rig_submit(rig, rig_script(rig, "a", "ok", ""), run);
 	rig_wait(rig, run, "a", "succeeded");
-	count = query_count_read();
-	assert_int_equal(count.asked, 1);
-	assert_int_equal(count.rows, 1);
+	rig_stop(rig);
+	assert_non_null(strstr(trace_text(), "rename spec.json.tmp spec.json\n"));
+	assert_null(strstr(trace_text(), "sync spec.json"));
+	rig_start(rig);
 }
 
 int main(void)
@@ -280,7 +302,9 @@ int main(void)
 						rig_teardown),
 		cmocka_unit_test_setup_teardown(test_a_pass_reads_one_job_of_a_queue_that_waits,
 						rig_setup, rig_teardown),
-		cmocka_unit_test_setup_teardown(test_a_start_reads_the_jobs_of_its_run_once,
+		cmocka_unit_test_setup_teardown(test_a_start_reads_what_it_refers_to, rig_setup,
+						rig_teardown),
+		cmocka_unit_test_setup_teardown(test_a_local_start_syncs_only_the_database,
 						rig_setup, rig_teardown),
 	};
 

@@ -63,7 +63,9 @@ static int write_config(const struct script *s, const char *path, json_t *value,
 	if (!buf_ok(&text))
 		return err_set(reterr, ERR_LIMIT, "%s would be larger than %d bytes", path,
 			       CONFIG_BYTES_MAX);
-	return file_write_atomic(s->w->work_dirfd, path, text.data, text.len, 0644, reterr);
+	/* the script reads it in this boot or never: after a loss of power there is a new attempt
+	 */
+	return file_write_unsynced(s->w->work_dirfd, path, text.data, text.len, 0644, reterr);
 }
 
 static int write_configs(const struct script *s, struct err *reterr)
