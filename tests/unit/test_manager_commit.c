@@ -9,6 +9,7 @@
 #include "daemon/feed.h"
 #include "storage/store_read.h"
 #include "tests/unit/query_count.h"
+#include "tests/unit/sync_trace.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -284,9 +285,58 @@ static void test_refusal_without_a_write_has_no_savepoint(void **state)
 	assert_int_equal(query_count_read().asked, 0);
 }
 
+/* How often the WAL was synced since trace_clear(). */
+static int wal_syncs(void)
+{
+	static const char line[] = "sync " STORE_FILE "-wal\n";
+	int n = 0;
+
+	for (const char *at = trace_text(); (at = strstr(at, line)); at += strlen(line))
+		n++;
+	return n;
+}
+
+/* One sync for the header of a new WAL, one for all submits that wait, one when the database is
+ * closed. */
+static void test_a_batch_is_synced_once(void **state)
+{
+	enum {
+		SUBMITS = 16
+	};
+	struct rig *rig = *state;
+	struct command c[SUBMITS];
+	char job[ID_LEN];
+	struct err e = {0};
+	sem_t done;
+
+	set_up(rig, job);
+	sem_init(&done, 0, 0);
+	for (size_t i = 0; i < SUBMITS; i++) {
+		c[i] = (struct command){.kind = COMMAND_SUBMIT};
+		assert_int_equal(rig_prepare(rig, rig_script(rig, "a", "ok", ",\"held\":true"),
+					     &c[i].run, &e),
+				 0);
+		rig_queue(rig, &c[i], &done);
+	}
+	trace_clear();
+	rig_run(rig);
+	for (size_t i = 0; i < SUBMITS; i++)
+		rig_wait_done(&done);
+	rig_stop(rig);
+	assert_in_range(wal_syncs(), 1, 3);
+	for (size_t i = 0; i < SUBMITS; i++) {
+		assert_int_equal(c[i].result, 0);
+		rig_submit_done(&c[i]);
+	}
+	sem_destroy(&done);
+	rig_start(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_a_batch_is_synced_once, rig_setup,
+						rig_teardown),
 		cmocka_unit_test_setup_teardown(test_failed_commit_answers_each_with_an_error,
 						rig_setup, rig_teardown),
 		cmocka_unit_test_setup_teardown(test_failed_command_is_undone_alone, rig_setup,
