@@ -194,8 +194,8 @@ static int make_work(int dirfd, bool container, struct err *reterr)
 			: transfer_write_container(work, reterr);
 }
 
-/* A new daemon starts or reads an execution of an earlier boot only if it is the staging of a job
- * on SageMaker, whose file tells where the data went. Only that one is durable. */
+/* A daemon of a later boot neither starts an execution nor reads its spec.json, but for the staging
+ * of a job on SageMaker: its file names the places of the data. Only that file is durable. */
 static int write_spec(int dirfd, const char *text, bool durable, struct err *reterr)
 {
 	return (durable ? file_write_atomic : file_write_unsynced)(dirfd, EXECUTION_SPEC, text,
