@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """boto3's client of SageMaker's runtime, at the daemon, asks a model that is served here."""
+import csv
+import io
 import json
 
 import pytest
@@ -39,6 +41,17 @@ def test_answers(runtime, daemon):
     assert [one["label"] in ("pos", "neg") for one in got] == [True, True]
     ours = daemon.post("/v1/endpoints/boto/invocations", {"inputs": ["a fine film", "a bad film"]})
     assert got == ours.json()
+
+
+def test_csv_to_the_model_and_back(runtime):
+    """Both types pass the daemon: the answers are those of the same texts as JSON."""
+    asked = runtime.invoke_endpoint(EndpointName="boto", Body='inputs\n"a fine, fine film"\nbad\n',
+                                    ContentType="text/csv", Accept="text/csv")
+    assert asked["ContentType"] == "text/csv"
+    got = list(csv.DictReader(io.StringIO(asked["Body"].read().decode(), newline="")))
+    want = json.loads(ask(runtime, {"inputs": ["a fine, fine film", "bad"]})["Body"].read())
+    assert [(one["label"], float(one["score"])) for one in got] == \
+        [(one["label"], pytest.approx(one["score"], abs=1e-5)) for one in want]
 
 
 def test_error_of_the_model(runtime):

@@ -48,11 +48,12 @@ class Server:
         return self
 
     def request(self, method, path, body=None, headers=None, connection=None):
-        """(status, parsed body, headers)"""
+        """(status, parsed body or text, headers)"""
         c = connection or UnixConnection(self.path)
         c.request(method, path, body, headers or {})
         r = c.getresponse()
-        got = r.status, json.loads(r.read()), r.headers
+        is_json = r.headers["Content-Type"] == "application/json"
+        got = r.status, json.loads(r.read()) if is_json else r.read().decode(), r.headers
         if not connection:
             c.close()
         return got

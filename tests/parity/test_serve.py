@@ -3,6 +3,8 @@
 models, and what it says to bad requests. Runs the real worker."""
 import concurrent.futures
 import copy
+import csv
+import io
 import json
 import os
 import random
@@ -132,6 +134,50 @@ def test_pairs_in_every_form(servers):
     same(alone, want[0])
 
 
+def csv_of(rows):
+    """As the container's encode_csv: the rows by Python's own writer."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, rows[0].keys())
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("name", ["three", "numbers"])
+def test_csv_as_the_container_takes_it(servers, pipelines, name):
+    """Its decode_csv gives the pipeline the column `inputs` of csv.DictReader, its encode_csv
+    writes the answers. Each form of the request goes with each of the answer."""
+    body = csv_of([{"id": i, "inputs": t} for i, t in enumerate(TEXTS)])
+    texts = [row["inputs"] for row in csv.DictReader(io.StringIO(body, newline=""))]
+    want = pipelines(name)(texts, truncation=True)
+    csv_type, accept = {"Content-Type": "text/csv; charset=utf-8"}, {"Accept": "text/csv"}
+
+    def ask(data, headers):
+        status, answer, got = servers(name).request("POST", "/invocations", data, headers)
+        assert status == 200, answer
+        assert got["Content-Type"] == headers.get("Accept", "application/json")
+        return answer
+
+    same(ask(body.encode(), csv_type), want)
+    for answer in (ask(body.encode(), csv_type | accept),
+                   ask(json.dumps({"inputs": texts}), accept)):
+        header, *rows = csv.reader(io.StringIO(answer, newline=""))
+        assert header == ["label", "score"]
+        same([{"label": a, "score": float(b)} for a, b in rows],
+             [{**one, "label": str(one["label"])} for one in want])
+        assert answer == csv_of([{"label": a, "score": b} for a, b in rows])
+
+
+def test_what_has_no_form_as_csv_is_refused(servers):
+    for data, kind, part in [(b"text\na\n", "text/csv", "header with the column 'inputs'"),
+                             (b'{"inputs": ["a"], "parameters": {"top_k": 2}}',
+                              "application/json", "one label for each text")]:
+        status, answer, got = servers("three").request(
+            "POST", "/invocations", data, {"Content-Type": kind, "Accept": "text/csv"})
+        assert status == 400 and part in answer["error"]
+        assert got["Content-Type"] == "application/json"
+
+
 def test_return_all_scores_as_in_version_4(servers):
     server = servers("three")
     best_first = server.ask("hello", top_k=None)
@@ -244,8 +290,8 @@ def test_other_urls_methods_and_types(servers):
     assert server.request("GET", "/")[0] == 404
     assert server.request("POST", "/ping", b"{}")[0] == 405
     assert server.request("GET", "/invocations")[0] == 405
-    status, answer, _ = server.request("POST", "/invocations", b"a,b", {"Content-Type": "text/csv"})
-    assert status == 415 and "application/json" in answer["error"]
+    status, answer, _ = server.request("POST", "/invocations", b"a", {"Content-Type": "text/plain"})
+    assert status == 415 and "application/json or text/csv" in answer["error"]
     for kind in ("application/json; charset=utf-8", "APPLICATION/JSON", "*/*"):
         got = server.request("POST", "/invocations", b'{"inputs": "a"}', {"Content-Type": kind})
         assert got[0] == 200

@@ -10,7 +10,7 @@
 
 #include "base/own.h"
 #include "worker/serve/batcher.h"
-#include "worker/serve/payload.h"
+#include "worker/serve/payload_csv.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -365,6 +365,55 @@ static void test_number_of_inputs(void **state)
 	payload_done(&a);
 }
 
+/* The texts of a CSV body as a JSON list, or the error. */
+static void expect_csv(const char *body, const char *want)
+{
+	OWN(payload_done) struct payload a;
+	OWN(freep) char *texts = NULL;
+	struct err e = {0};
+	int r = payload_parse_csv(body, strlen(body), &a, &e);
+
+	if (r >= 0)
+		texts = json_text(json_object_get(a.body, "inputs"));
+	if (r < 0 || a.shape != PAYLOAD_LIST)
+		assert_non_null(strstr(e.msg, want));
+	else
+		assert_string_equal(texts, want);
+}
+
+static void test_csv_bodies(void **state)
+{
+	expect_csv("inputs\r\na\r\n\"b, \"\"c\"\"\nd\"\r\n\r\n\"\"",
+		   "[\"a\",\"b, \\\"c\\\"\\nd\",\"\"]");
+	expect_csv("id,inputs\n1,a\n2,b,c\n", "[\"a\",\"b\"]");
+	expect_csv("inputs,inputs\na,b\n", "[\"b\"]");
+	expect_csv("", "must be a header with the column 'inputs'");
+	expect_csv("Inputs\na\n", "must be a header with the column 'inputs'");
+	expect_csv("inputs\n", "the body has no row after the header");
+	expect_csv("inputs,text_pair\na,b\n", "CSV takes no pairs");
+	expect_csv("id,inputs\n1,a\n2\n", "the body, line 3: there is no field");
+	expect_csv("inputs\n\xff\n", "line 2: the text is not UTF-8");
+	expect_csv("inputs\n\"a\n", "line 2 is never closed; write a quote");
+	expect_csv("inputs\n\"a\"b\n", "inside a quoted field twice");
+	expect_csv("inputs\n{\"inputs\": 1}\n", "[\"{\\\"inputs\\\": 1}\"]");
+}
+
+static void test_csv_answers(void **state)
+{
+	OWN(json_decrefp)
+	json_t *answers = json_pack("[{ss sf} {ss sf} {si sf}]", "label", "a \"b\", c", "score",
+				    0.5, "label", "", "score", 1.0, "label", 3, "score", 0.25);
+	OWN(freep) char *text = payload_csv_answer(answers);
+	struct payload all = {.shape = PAYLOAD_LIST, .lists = true}, one = {.shape = PAYLOAD_ONE};
+	struct err e = {0};
+
+	assert_string_equal(text, "label,score\r\n\"a \"\"b\"\", c\",0.5\r\n,1.0\r\n3,0.25\r\n");
+	assert_int_equal(payload_check_csv_answer(&all, &e), -ERR_INVALID);
+	assert_int_equal(payload_check_csv_answer(&one, &e), -ERR_INVALID);
+	one.shape = PAYLOAD_TEXT;
+	assert_int_equal(payload_check_csv_answer(&one, &e), 0);
+}
+
 #define WITH_QUEUE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -379,6 +428,8 @@ int main(void)
 		cmocka_unit_test(test_shapes),
 		cmocka_unit_test(test_functions),
 		cmocka_unit_test(test_number_of_inputs),
+		cmocka_unit_test(test_csv_bodies),
+		cmocka_unit_test(test_csv_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

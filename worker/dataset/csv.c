@@ -6,13 +6,26 @@
 
 #include <string.h>
 
-int csv_open(struct csv *c, const char *path, struct csv_dialect dialect, struct err *reterr)
+static int init(struct csv *c, const char *name, struct csv_dialect dialect, struct err *reterr)
 {
 	*c = (struct csv){.dialect = dialect, .bytes = BUF_INIT(CSV_RECORD_MAX), .line = 1};
 	c->ends = calloc(CSV_FIELDS_MAX, sizeof(*c->ends));
-	if (!c->ends)
-		return err_errno(reterr, ENOMEM, "read %s", path);
-	return input_open(&c->in, path, reterr);
+	return c->ends ? 0 : err_errno(reterr, ENOMEM, "read %s", name);
+}
+
+int csv_open(struct csv *c, const char *path, struct csv_dialect dialect, struct err *reterr)
+{
+	int r = init(c, path, dialect, reterr);
+
+	return r < 0 ? r : input_open(&c->in, path, reterr);
+}
+
+int csv_open_bytes(struct csv *c, const char *name, const char *bytes, size_t len,
+		   struct csv_dialect dialect, struct err *reterr)
+{
+	int r = init(c, name, dialect, reterr);
+
+	return r < 0 ? r : input_open_bytes(&c->in, name, bytes, len, reterr);
 }
 
 void csv_close(struct csv *c)
@@ -124,9 +137,11 @@ static int after_quote(struct csv *c, char ch, struct err *reterr)
 		return at_separator(c, ch, reterr);
 	return err_set(reterr, ERR_INVALID,
 		       "%s, line %lld: text follows the closing quote of column %zu; write a quote "
-		       "inside a quoted field twice, or set dataset.quoting to 'none' if quotes "
-		       "are plain characters",
-		       c->in.path, (long long)c->line, c->n + 1);
+		       "inside a quoted field twice%s",
+		       c->in.path, (long long)c->line, c->n + 1,
+		       c->dialect.is_fixed ? ""
+					   : ", or set dataset.quoting to 'none' if quotes are "
+					     "plain characters");
 }
 
 /* Consume some of the block, which is not empty. 1: a record is complete. */
@@ -164,9 +179,11 @@ static int at_end(struct csv *c, struct err *reterr)
 {
 	if (c->state == CSV_QUOTED)
 		return err_set(reterr, ERR_INVALID,
-			       "%s: the quote that opens on line %lld is never closed; if quotes "
-			       "are plain characters in this file, set dataset.quoting to 'none'",
-			       c->in.path, (long long)c->quote_line);
+			       "%s: the quote that opens on line %lld is never closed%s",
+			       c->in.path, (long long)c->quote_line,
+			       c->dialect.is_fixed ? "; write a quote inside a quoted field twice"
+						   : "; if quotes are plain characters in this "
+						     "file, set dataset.quoting to 'none'");
 	if (!c->n && c->state == CSV_FIELD_START)
 		return 0;
 	return end_field(c, reterr) < 0 ? -ERR_LIMIT : 1;

@@ -22,6 +22,7 @@ enum csv_state {
 struct csv_dialect {
 	char delimiter;
 	bool no_quotes; /* '"' is a character like any other */
+	bool is_fixed;	/* no option of the user sets it, so messages name none */
 };
 
 struct csv {
@@ -42,6 +43,9 @@ struct csv {
 
 int csv_open(struct csv *c, const char *path, struct csv_dialect dialect,
 	     struct err *reterr) MUSTCHECK;
+/* The same for bytes in memory, which are copied. `name` is borrowed and stands in messages. */
+int csv_open_bytes(struct csv *c, const char *name, const char *bytes, size_t len,
+		   struct csv_dialect dialect, struct err *reterr) MUSTCHECK;
 /* 1: csv_field() gives the c->n fields of a record; 0: the end. -ERR_INVALID: malformed, with the
  * line and the remedy. -ERR_LIMIT: a record beyond CSV_RECORD_MAX or CSV_FIELDS_MAX. */
 int csv_next(struct csv *c, struct err *reterr) MUSTCHECK;

@@ -29,6 +29,8 @@ static ssize_t read_raw(struct input *in, void *buf, struct err *reterr)
 {
 	ssize_t n;
 
+	if (in->fd < 0)
+		return 0;
 	do
 		n = read(in->fd, buf, INPUT_BLOCK);
 	while (n < 0 && errno == EINTR);
@@ -160,9 +162,31 @@ static int open_file(struct input *in, struct err *reterr)
 	return in->block ? 0 : err_errno(reterr, ENOMEM, "read %s", in->path);
 }
 
+/* Refuse a beginning that is no UTF-8 text, and skip a byte order mark. */
+static int check_start(struct input *in, struct err *reterr)
+{
+	const char *problem = encoding_problem(in->block, in->n);
+
+	if (problem)
+		return err_set(reterr, ERR_INVALID, "%s is %s", in->path, problem);
+	if (in->n >= 3 && memcmp(in->block, UTF8_MARK, 3) == 0)
+		in->at = 3;
+	return 0;
+}
+
+int input_open_bytes(struct input *in, const char *name, const char *bytes, size_t len,
+		     struct err *reterr)
+{
+	*in = (struct input){.path = name, .fd = -1, .n = len};
+	in->block = malloc(len + 1);
+	if (!in->block)
+		return err_errno(reterr, ENOMEM, "read %s", name);
+	memcpy(in->block, bytes, len);
+	return check_start(in, reterr);
+}
+
 int input_open(struct input *in, const char *path, struct err *reterr)
 {
-	const char *problem;
 	int r;
 
 	*in = (struct input){.path = path, .fd = -1};
@@ -173,14 +197,7 @@ int input_open(struct input *in, const char *path, struct err *reterr)
 		r = start_gzip(in, reterr);
 	if (r >= 0 && in->gz)
 		r = input_fill(in, reterr);
-	if (r < 0)
-		return r;
-	problem = encoding_problem(in->block, in->n);
-	if (problem)
-		return err_set(reterr, ERR_INVALID, "%s is %s", path, problem);
-	if (in->n >= 3 && memcmp(in->block, UTF8_MARK, 3) == 0)
-		in->at = 3;
-	return 0;
+	return r < 0 ? r : check_start(in, reterr);
 }
 
 int input_fill(struct input *in, struct err *reterr)

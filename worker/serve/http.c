@@ -6,22 +6,22 @@
 #include "worker/serve/http.h"
 
 #include "base/clock.h"
-#include "base/fileio.h"
 #include "base/own.h"
 #include "base/str.h"
+#include "worker/serve/listen.h"
+#include "worker/serve/payload_csv.h"
 #include "worker/serve/tokens.h"
 
 #include <microhttpd.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
-#define BACKLOG		  128
 #define CONNECTION_MEMORY (32 << 10)
 #define BUSY_RETRY_S	  "1"
 #define DRAIN_LOOK_MS	  5
 #define TEXT_JSON	  "application/json"
+#define TEXT_CSV	  "text/csv"
 
 struct endpoint {
 	struct serving with;
@@ -46,6 +46,7 @@ struct call {
 	int status;  /* 0: no answer yet */
 	char *reply; /* owned; NULL if memory is out */
 	bool waiting;
+	bool csv_body, csv_answer; /* else JSON */
 };
 
 static void reply_json(struct call *c, int status, json_t *j)
@@ -75,6 +76,18 @@ reply_text(struct call *c, int status, const char *fmt, ...)
 	str_vexcerptf(e.msg, sizeof(e.msg), fmt, ap);
 	va_end(ap);
 	reply_error(c, status, &e);
+}
+
+/* Takes over `answers`. */
+static void reply_answers(struct call *c, json_t *answers)
+{
+	if (!c->csv_answer || !answers) {
+		reply_json(c, 200, answers);
+		return;
+	}
+	c->reply = payload_csv_answer(answers);
+	c->status = c->reply ? 200 : 500;
+	json_decref(answers);
 }
 
 static int status_of(int r)
@@ -109,8 +122,8 @@ static void finish_answer(struct call *c)
 	if (c->job.result < 0)
 		reply_error(c, status_of(c->job.result), &c->job.err);
 	else
-		reply_json(c, 200,
-			   payload_answer(&c->payload, c->job.logits, &c->endpoint->with.labels));
+		reply_answers(
+			c, payload_answer(&c->payload, c->job.logits, &c->endpoint->with.labels));
 }
 
 /* Give the tokens to the batcher and suspend the connection. True if it is suspended. The
@@ -131,7 +144,7 @@ static bool hand_over(struct call *c)
 		return false;
 	}
 	if (c->payload.rows_n == 0) {
-		reply_json(c, 200, json_array());
+		reply_answers(c, json_array());
 		return false;
 	}
 	c->waiting = true;
@@ -159,9 +172,12 @@ static bool invoke(struct call *c)
 	struct endpoint *p = c->endpoint;
 	size_t max = p->with.max_tokens;
 	struct err e = {0};
-	int r = payload_parse(buf_str(&c->body), c->body.len, &c->payload, &e);
+	int r = (c->csv_body ? payload_parse_csv : payload_parse)(buf_str(&c->body), c->body.len,
+								  &c->payload, &e);
 
 	body_release(c);
+	if (r >= 0 && c->csv_answer)
+		r = payload_check_csv_answer(&c->payload, &e);
 	if (r >= 0) {
 		if (c->payload.max_length && (size_t)c->payload.max_length < max)
 			max = (size_t)c->payload.max_length;
@@ -176,14 +192,24 @@ static bool invoke(struct call *c)
 	return hand_over(c);
 }
 
-static bool is_json(struct call *c)
+/* True if a header gives this media type; *ret_any: it gives none, or any. */
+static bool header_is(struct call *c, const char *header, const char *media, bool *ret_any)
 {
-	const char *type = MHD_lookup_connection_value(c->connection, MHD_HEADER_KIND,
-						       MHD_HTTP_HEADER_CONTENT_TYPE);
-	size_t n = type ? strcspn(type, "; ") : 0;
+	const char *type = MHD_lookup_connection_value(c->connection, MHD_HEADER_KIND, header);
+	size_t n = type ? strcspn(type, ";, ") : 0;
 
-	return !type || !n || (n == strlen(TEXT_JSON) && strncasecmp(type, TEXT_JSON, n) == 0) ||
-	       strncmp(type, "*/*", n) == 0;
+	*ret_any = !n || strncmp(type, "*/*", n) == 0;
+	return n == strlen(media) && strncasecmp(type, media, n) == 0;
+}
+
+/* True if the body's type is known. Other answers than CSV are JSON, whatever is accepted. */
+static bool read_types(struct call *c)
+{
+	bool any;
+
+	c->csv_answer = header_is(c, MHD_HTTP_HEADER_ACCEPT, TEXT_CSV, &any);
+	c->csv_body = header_is(c, MHD_HTTP_HEADER_CONTENT_TYPE, TEXT_CSV, &any);
+	return c->csv_body || any || header_is(c, MHD_HTTP_HEADER_CONTENT_TYPE, TEXT_JSON, &any);
 }
 
 static int64_t body_announced(struct call *c)
@@ -208,8 +234,8 @@ static void check_head(struct call *c, const char *url, const char *method)
 		reply_text(c, 503, "the server is stopping");
 	else if (ping)
 		reply_json(c, 200, json_pack("{ss}", "status", "Healthy"));
-	else if (!is_json(c))
-		reply_text(c, 415, "the content type must be " TEXT_JSON);
+	else if (!read_types(c))
+		reply_text(c, 415, "the content type must be " TEXT_JSON " or " TEXT_CSV);
 	else if (body_announced(c) > ENDPOINT_BODY_MAX)
 		reply_text(c, 413, "the body is larger than %d bytes, the limit",
 			   ENDPOINT_BODY_MAX);
@@ -242,7 +268,8 @@ static enum MHD_Result send_reply(struct call *c)
 
 	if (!response)
 		return MHD_NO;
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, TEXT_JSON);
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+				c->csv_answer && c->status == 200 ? TEXT_CSV : TEXT_JSON);
 	if (c->status == 429)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, BUSY_RETRY_S);
 	if (c->status == 405)
@@ -310,23 +337,6 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 	*con_cls = NULL;
 }
 
-static int listen_at(int work_at, const char *name, struct err *reterr)
-{
-	OWN(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct sockaddr_un addr;
-	socklen_t len;
-	int r;
-
-	if (fd < 0)
-		return err_errno(reterr, errno, "make a socket");
-	unlinkat(work_at, name, 0);
-	r = socket_address(work_at, name, &addr, &len);
-	if (r >= 0 && (fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr *)&addr, len) < 0 ||
-		       listen(fd, BACKLOG) < 0))
-		r = -errno;
-	return r < 0 ? err_errno(reterr, -r, "listen on %s", name) : TAKE_FD(fd);
-}
-
 static void endpoint_free(struct endpoint *p)
 {
 	tokenizer_scratch_free(p->scratch);
@@ -346,7 +356,7 @@ int endpoint_start(const struct serving *serving, int work_at, const char *name,
 	p->with = *serving;
 	p->work_at = work_at;
 	str_must_copy(p->name, sizeof(p->name), name);
-	fd = listen_at(work_at, name, reterr);
+	fd = serve_listen(work_at, name, reterr);
 	if (fd < 0) {
 		endpoint_free(p);
 		return fd;

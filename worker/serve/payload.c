@@ -255,12 +255,18 @@ static int check_fields(const struct payload *a, struct err *reterr)
 
 int payload_parse(const char *text, size_t len, struct payload *ret, struct err *reterr)
 {
-	int r;
+	json_t *body = NULL;
+	int r = json_parse_nul(text, len, &body, reterr);
 
 	*ret = (struct payload){0};
-	r = json_parse_nul(text, len, &ret->body, reterr);
-	if (r < 0)
-		return err_ctx(reterr, r, "the body");
+	return r < 0 ? err_ctx(reterr, r, "the body") : payload_take(body, ret, reterr);
+}
+
+int payload_take(json_t *body, struct payload *ret, struct err *reterr)
+{
+	int r;
+
+	*ret = (struct payload){.body = body};
 	if (!json_is_object(ret->body))
 		return err_set(reterr, ERR_INVALID,
 			       "the body must be an object with \"inputs\", not %s",

@@ -68,6 +68,8 @@ struct payload_labels {
 /* -ERR_INVALID names the field; -ERR_LIMIT: too many texts. Call payload_done() also after a
  * failure. */
 int payload_parse(const char *text, size_t len, struct payload *ret, struct err *reterr) MUSTCHECK;
+/* The same for a body that is parsed; takes over the reference. */
+int payload_take(json_t *body, struct payload *ret, struct err *reterr) MUSTCHECK;
 void payload_done(struct payload *a);
 /* Free the texts once they are tokens; the options stay for the answer. */
 void payload_drop_texts(struct payload *a);
