@@ -225,6 +225,26 @@ static json_t *python_argv(const struct script *s, const json_t *args)
 	return argv;
 }
 
+/* Add the variables that Trainyard presets. A WANDB_* variable of the spec stays. */
+static int put_presets(struct script *s)
+{
+	const struct contract *c = &s->contract;
+	char path[PATH_MAX];
+
+	if (!path_join(path, sizeof(path), c->base, METRICS_FILE_PATH))
+		return -1;
+	env_put(s, "TRAINYARD_METRICS", path);
+	if (!path_join(path, sizeof(path), c->base, "checkpoints"))
+		return -1;
+	env_put(s, "TRAINYARD_CHECKPOINT_DIR", path);
+	/* Without "allow", the next attempt of the job would replace the run. */
+	if (!json_object_get(s->env, "WANDB_RUN_ID") && !json_object_get(s->env, "WANDB_RESUME")) {
+		env_put(s, "WANDB_RUN_ID", c->job);
+		env_put(s, "WANDB_RESUME", "allow");
+	}
+	return 0;
+}
+
 /* Activate the interpreter: put its directory first in PATH, and the code first in PYTHONPATH. */
 static int finish_env(struct script *s, struct err *reterr)
 {
@@ -236,7 +256,7 @@ static int finish_env(struct script *s, struct err *reterr)
 	buf_printf(&path, "%.*s:%s", (int)(strrchr(s->python, '/') - s->python), s->python,
 		   env_get(s, "PATH", DEFAULT_PATH));
 	buf_printf(&modules, "%s/code%s%s", s->contract.base, *old ? ":" : "", old);
-	if (!sm || !buf_ok(&path) || !buf_ok(&modules))
+	if (!sm || put_presets(s) < 0 || !buf_ok(&path) || !buf_ok(&modules))
 		return err_set(reterr, ERR_LIMIT, "the environment of the script is too large");
 	env_put(s, "PATH", buf_str(&path));
 	env_put(s, "PYTHONPATH", buf_str(&modules));

@@ -13,7 +13,8 @@
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 
-#define LEFTOVER_US (2 * USEC_PER_SEC) /* the same time as the shim gives to descendants */
+#define METRICS_EVERY_US USEC_PER_SEC
+#define LEFTOVER_US	 (2 * USEC_PER_SEC) /* the same time as the shim gives to descendants */
 
 static void strvp(char ***v)
 {
@@ -45,12 +46,26 @@ static const char **argv_strings(const json_t *argv)
 	return out;
 }
 
+/* Read a part of the metrics file if it is time. *ret_wait: how long to sleep at most. */
+static void follow_metrics(struct script *s, int64_t *next_us, struct timespec *ret_wait)
+{
+	int64_t now_us = clock_mono_us(), wait_us;
+
+	if (now_us >= *next_us)
+		*next_us = now_us + (metrics_file_turn(&s->metrics_file) ? 0 : METRICS_EVERY_US);
+	wait_us = *next_us - now_us;
+	ret_wait->tv_sec = wait_us / USEC_PER_SEC;
+	ret_wait->tv_nsec = wait_us % USEC_PER_SEC * 1000;
+}
+
 /* Wait for the end of the child. SIGTERM is unblocked only during the sleep, so that none is
  * missed. */
 static void wait_for(struct script *s, pid_t pid, int pidfd, output_line_fn fn)
 {
 	struct pollfd fds[2] = {{.fd = pidfd, .events = POLLIN}, {.events = POLLIN}};
+	struct timespec wait;
 	bool forwarded = false;
+	int64_t next_us = 0;
 	sigset_t none;
 
 	sigemptyset(&none);
@@ -62,7 +77,9 @@ static void wait_for(struct script *s, pid_t pid, int pidfd, output_line_fn fn)
 			kill(-pid, SIGCONT); /* a stopped process keeps SIGTERM pending */
 		}
 		fds[1].fd = s->output.fd;
-		if (ppoll(fds, 2, NULL, &none) < 0)
+		if (fn)
+			follow_metrics(s, &next_us, &wait);
+		if (ppoll(fds, 2, fn ? &wait : NULL, &none) < 0)
 			fds[0].revents = fds[1].revents = 0;
 		if (fds[1].revents)
 			output_pass(&s->output, fn, s);
@@ -129,6 +146,7 @@ int script_run(struct script *s, const json_t *argv, const char *cwd, output_lin
 		if (fn) {
 			pass_leftover(s, fn);
 			output_end(&s->output, fn, s);
+			metrics_file_end(&s->metrics_file);
 		}
 	} else if (!s->w->failure_code) {
 		s->w->failure_code = "exec_failed";

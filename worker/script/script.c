@@ -31,6 +31,16 @@ static void on_line(void *userdata, const char *line, size_t len)
 	report_metric(s->w->report, ++s->metric_lines, json_get_num(values, "epoch", NAN), values);
 }
 
+/* Handle one line of TRAINYARD_METRICS. A line without a step gets the number of its point. */
+static void on_point(void *userdata, int64_t step, double epoch, json_t *values)
+{
+	struct script *s = userdata;
+
+	json_object_update(s->last, values);
+	s->metric_lines++;
+	report_metric(s->w->report, step >= 0 ? step : s->metric_lines, epoch, values);
+}
+
 static int read_spec(struct script *s, struct err *reterr)
 {
 	const json_t *spec = s->w->spec, *model = json_object_get(spec, "model");
@@ -103,6 +113,7 @@ static void done(struct script *s)
 {
 	layout_end(s);
 	output_done(&s->output);
+	metrics_file_done(&s->metrics_file);
 	log_metrics_free(s->metrics);
 	json_decref(s->channels);
 	json_decref(s->env);
@@ -119,6 +130,7 @@ int script_main(struct worker *w, struct err *reterr)
 	int r;
 
 	s.contract.region = region();
+	metrics_file_init(&s.metrics_file, w->work_dirfd, w->report, on_point, &s);
 	r = read_spec(&s, reterr);
 	if (r >= 0)
 		r = log_metrics_new(json_object_get(w->spec, "metric_definitions"), &s.metrics,

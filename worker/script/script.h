@@ -8,6 +8,7 @@
 #include "jobs/log_metrics.h"
 #include "jobs/spec/entry_point.h"
 #include "worker/script/contract.h"
+#include "worker/script/metrics_file.h"
 #include "worker/script/output.h"
 #include "worker/worker.h"
 
@@ -26,8 +27,9 @@ struct script {
 	json_t *argv;	       /* array of texts; owned */
 	struct log_metrics *metrics;
 	struct output output;
+	struct metrics_file metrics_file;
 	json_t *last;	      /* newest value of each metric; owned */
-	int64_t metric_lines; /* so far, including those of the attempts before it resumed */
+	int64_t metric_lines; /* points so far, including those of the attempts before it resumed */
 };
 
 /* layout.c: make the directories of /opt/ml below work/, the code, the channels, input/config. */
@@ -39,7 +41,8 @@ void layout_end(struct script *s);
 int command_prepare(struct script *s, struct err *reterr) MUSTCHECK;
 
 /* run.c: start `argv` with s->env in `cwd` and wait. One SIGTERM of ours is forwarded to its whole
- * group. Its lines go to `fn`; NULL: it writes to the log itself, s->output is not used.
+ * group. Its lines go to `fn`, and s->metrics_file is followed. NULL: the program writes to the log
+ * itself; neither s->output nor s->metrics_file is used.
  * *ret_status is as from waitpid(2). */
 int script_run(struct script *s, const json_t *argv, const char *cwd, output_line_fn fn,
 	       int *ret_status, struct err *reterr) MUSTCHECK;
