@@ -91,8 +91,8 @@ static void check_native(json_t *checks, const struct settings *set)
 	if (!set->native)
 		add(checks, "native_engine", VERDICT_OFF, NULL,
 		    "this build has no native engine: scripts and SageMaker work");
-	else if (str_format(path, sizeof(path), "%.*s/trainyard-native", (int)(slash - set->worker),
-			    set->worker) &&
+	else if (str_format(path, sizeof(path), "%.*strainyard-native",
+			    slash ? (int)(slash - set->worker + 1) : 0, set->worker) &&
 		 says_version(set, path, said, &err))
 		add(checks, "native_engine", VERDICT_OK, NULL, "%s starts", said);
 	else

@@ -45,7 +45,7 @@ def test_refused_while_a_daemon_runs(cloud):
 
 
 @pytest.mark.parametrize("args, said", [(["--adopt=steal"], "--adopt=steal"),
-                                        (["--yes"], "belong to --adopt"),
+                                        (["--yes"], "belongs to --adopt or --restore"),
                                         (["--region", "eu-west-1"], "belong to --adopt")])
 def test_wrong_command_lines(cloud, args, said):
     cloud.start()
