@@ -232,6 +232,7 @@ def test_a_restored_backup_leaves_no_process_without_a_row(owned, tmp_path):
     said = [event for event in daemon.events(kind="warning")
             if event.get("code") == "execution_without_row"]
     assert len(said) >= 2
+    assert daemon.ask("POST", "/v1/restore/confirm").status_code == 200
     daemon.ask("POST", f"/v1/jobs/{daemon.job(known, 'known')['id']}/release")
     wait_for("the third, after the end of the first",
              lambda: len(list(tmp_path.glob("up.*"))) == 3)
