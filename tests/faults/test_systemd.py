@@ -7,6 +7,7 @@ import re
 import shutil
 import socket
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -145,11 +146,13 @@ class Clients:
                 client.settimeout(DEADLINE_S)
                 try:
                     client.connect(address)
-                    client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                    answer = client.recv(4096)
                 except OSError as error:
                     self.problems.append(repr(error))
                     continue
+                answer = b""
+                with suppress(ConnectionError):
+                    client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                    answer = client.recv(4096)
             if answer and not answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 503")):
                 self.problems.append(repr(answer))
             self.answered[number] += answer.startswith(b"HTTP/1.1 200")
