@@ -13,7 +13,7 @@ int configuration_load(const struct options *opt, struct config **ret,
 /* Let the log have the level of the key log.level. */
 void configuration_set_log_level(const struct config *cfg);
 
-/* What the daemon runs with. The first three are borrowed and belong to the start. */
+/* The configuration in effect. opt, cfg and set are those of the start, and borrowed. */
 struct configuration {
 	const struct options *opt;
 	const struct config *cfg;

@@ -176,6 +176,7 @@ void txn_end_if_broken(struct manager *mgr)
 	if (mgr->broken || !store_is_broken(mgr->store))
 		return;
 	mgr->broken = true;
+	store_want_check(mgr->store);
 	log_event(
 		LOG_LEVEL_ERROR, "database_broken",
 		"msg=\"the disk with the database has failed; the daemon ends, and its next start "

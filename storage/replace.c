@@ -55,7 +55,7 @@ static int read_facts(struct db *db, struct replace_facts *ret, struct err *rete
 	return 0;
 }
 
-/* What cannot be read is only not shown: perhaps that is why it is replaced. */
+/* A present database that cannot be read is no error: the user may replace it for that reason. */
 static void look_at_present(const char *file, struct replace_facts *ret)
 {
 	OWN(db_closep) struct db *db = NULL;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Puts a backup in the place of a data directory's database, for `trainyardd --restore`. The
- * present database stays beside it under another name. A crash at any point leaves the old database
- * in its place, or none, which the daemon refuses; another try goes on. All calls block on the
- * disk.
+ * present database stays beside it under another name. After a crash at any point the old database
+ * is in its place, or no database is there and the daemon refuses to start. The same command then
+ * repeats the restore. All calls block on the disk.
  */
 #pragma once
 

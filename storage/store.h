@@ -53,8 +53,11 @@ void store_close(struct store *st);
 int store_check_location(const struct store *st, struct err *reterr) MUSTCHECK;
 
 /* True if the disk has failed (db_is_broken()): every transaction fails from now on, and the daemon
- * must end. The next store_open() then checks the whole database first. */
-bool store_is_broken(struct store *st);
+ * must end. */
+bool store_is_broken(const struct store *st);
+/* Leave a mark in the data directory, if the disk takes it: the next store_open() checks the whole
+ * database before anything else. */
+void store_want_check(const struct store *st);
 
 int store_begin(struct store *st, struct err *reterr) MUSTCHECK; /* BEGIN IMMEDIATE */
 /* Commit. store_take_events() returns the events of the transaction only after this. On failure

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a restored database must remember until its user confirms it: rows of `meta`. */
+/* The state of a restore, as rows of `meta`, until the user confirms it. */
 #include "storage/store_restore.h"
 
 #include "base/clock.h"
@@ -21,8 +21,8 @@ int restore_found(struct store *st, bool *ret, struct err *reterr)
 	return r;
 }
 
-/* What was sent and asked after the copy was made is not known. So each intent may exist, and each
- * resource is asked about now. */
+/* The database does not know which calls followed the backup. So each planned resource may exist:
+ * count its create as sent. Each live resource is described at once. */
 static int doubt_resources(struct store *st, int64_t now_us, struct err *reterr)
 {
 	return db_run(st->db,

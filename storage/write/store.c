@@ -393,16 +393,18 @@ int64_t store_last_seq(struct store *st)
 	return st->last_seq;
 }
 
-bool store_is_broken(struct store *st)
+bool store_is_broken(const struct store *st)
+{
+	return db_is_broken(st->db);
+}
+
+void store_want_check(const struct store *st)
 {
 	OWN(closep) int fd = -1;
 	char path[PATH_MAX];
 
-	if (!db_is_broken(st->db))
-		return false;
 	if (path_join(path, sizeof(path), db_dir(st->db), STORE_CHECK_FILE))
-		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600); /* if the disk lets us */
-	return true;
+		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 }
 
 void store_checkpoint(struct store *st)

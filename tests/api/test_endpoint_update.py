@@ -6,11 +6,11 @@ import os
 import random
 import shutil
 import subprocess
-import threading
 import time
 
 import pytest
 import requests
+from background import Background
 from trainyardd import BUILD, processes_below, wait_for
 
 from client import problem
@@ -51,12 +51,12 @@ def one_server(d):
     wait_for("one server", lambda: len(d.get("/v1/devices")["executions"]) == 1)
 
 
-class Load:
+class Load(Background):
     """Requests without a pause; every answer is kept."""
 
     def __init__(self, url):
-        self.url, self.answers, self.over = url, [], threading.Event()
-        self.threads = [threading.Thread(target=self.run) for _ in range(4)]
+        super().__init__(*[self.run] * 4)
+        self.url, self.answers = url, []
 
     def run(self):
         session = requests.Session()
@@ -64,16 +64,6 @@ class Load:
             answer = session.post(f"{self.url}/v1/endpoints/tiny/invocations", json=TEXT,
                                   timeout=60)
             self.answers.append((answer.status_code, answer.text))
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        for thread in self.threads:
-            thread.join()
 
 
 def test_no_request_is_lost(fresh, tiny_model, second_model):

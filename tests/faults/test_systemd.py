@@ -6,11 +6,12 @@ import os
 import re
 import shutil
 import socket
-import threading
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
+from background import Background
 from systemd_box import Box, NoBox
 from trainyardd import BUILD, DEADLINE_S, ROOT, Daemon, wait_for
 
@@ -129,16 +130,17 @@ def test_restart(service):
     training.finish()
 
 
-class Clients:
-    """Two clients that ask one question after the other, each on a connection of its own. What
-    the daemon has accepted but not read when it stops is closed unanswered: that is no refusal."""
+class Clients(Background):
+    """Two clients, one for each socket. Each asks again and again, on a new connection each time.
+    The daemon closes a connection unanswered if it stops before it has read the request. That is no
+    refusal."""
 
     def __init__(self, service):
-        self.over, self.problems, self.answered = threading.Event(), [], [0, 0]
         port = int(service.url.rsplit(":", 1)[1])
         local = f"/proc/{service.box.init}/root/run/trainyard/trainyard.sock"
-        self.threads = [threading.Thread(target=self.ask, args=arguments) for arguments in
-                        ((0, socket.AF_INET, ("127.0.0.1", port)), (1, socket.AF_UNIX, local))]
+        super().__init__(partial(self.ask, 0, socket.AF_INET, ("127.0.0.1", port)),
+                         partial(self.ask, 1, socket.AF_UNIX, local))
+        self.problems, self.answered = [], [0, 0]
 
     def ask(self, number, family, address):
         while not self.over.is_set():
@@ -156,16 +158,6 @@ class Clients:
             if answer and not answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 503")):
                 self.problems.append(repr(answer))
             self.answered[number] += answer.startswith(b"HTTP/1.1 200")
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        for thread in self.threads:
-            thread.join()
 
     def wait_for_more(self):
         """Until both have got two more answers."""

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What SQLite does for the first page of each list: it reads the rows of the page from an index,
- * however many there are, and does not sort. */
+/* The first page of each list: SQLite reads only its rows, from an index, and does not sort,
+ * however many rows the table has. */
 #include "tests/unit/store_fixture.h"
 
 #include "base/own.h"

@@ -18,5 +18,6 @@ int payload_parse_csv(const char *text, size_t len, struct payload *ret,
 		      struct err *reterr) MUSTCHECK;
 /* -ERR_INVALID if an answer to `a` is no table of one row for each text. */
 int payload_check_csv_answer(const struct payload *a, struct err *reterr) MUSTCHECK;
-/* What payload_answer() gave, as CSV. The caller frees the text; NULL if memory is out. */
+/* Print the answers of payload_answer() as CSV. The caller frees the text. NULL if memory is out.
+ */
 char *payload_csv_answer(const json_t *answers);
